@@ -86,7 +86,9 @@ def x264_command(ffmpeg: str, path: str, rung: Rung, ladder: Ladder) -> list[str
     return [*_begin(ffmpeg, path, *_raw(rung, ladder)), *_x264(rung, ladder, threads=1), "-f", "null", "-"]
 
 
-def vmaf_command(ffmpeg: str, encoded: str, source: str, ladder: Ladder, *, log: str, every: int, threads: int) -> list[str]:
+def vmaf_command(
+    ffmpeg: str, encoded: str, source: str, ladder: Ladder, *, log: str, every: int, threads: int
+) -> list[str]:
     """VMAF of one rendition, shown as large as the source, against the source.
 
     Frames are paired by number: the containers' times differ by rounding, and one frame off is 80 points off.
@@ -119,9 +121,7 @@ def _cascade(ladder: Ladder) -> str:
     return ";".join(parts)
 
 
-def _x264(
-    rung: Rung, ladder: Ladder, *, stream: str = "", threads: int | None = None, crf_shift: int = 0
-) -> list[str]:
+def _x264(rung: Rung, ladder: Ladder, *, stream: str = "", threads: int | None = None, crf_shift: int = 0) -> list[str]:
     factor = BITRATE_PER_CRF**-crf_shift
     options = {
         "c:v": "libx264",

@@ -43,8 +43,7 @@ def read_ladder(runner: Runner, vod: list[str], source: Path) -> Ladder:
     """Ask vod; where it cannot say, work it out from the profile and say so."""
     profile = tomllib.loads(PROFILE.read_text())
     try:
-        plan = _vod_plan(runner, vod, source)
-        found = plan.get("video") or plan
+        found = _vod_plan(runner, vod, source)
         rungs = [Rung(**{name: item[name] for name in Rung.__dataclass_fields__}) for item in found["renditions"]]
         gop_frames, frame_rate = int(found["gop_frames"]), Fraction(str(found["frame_rate"]))
         origin, trusted = "`vod plan`", True
@@ -65,12 +64,12 @@ def read_ladder(runner: Runner, vod: list[str], source: Path) -> Ladder:
 
 
 def _vod_plan(runner: Runner, vod: list[str], source: Path) -> dict[str, Any]:
-    """The plan as JSON; what stands before it (a notice) is skipped."""
+    """The picture's part of the plan; what is printed before the JSON (a notice) is skipped."""
     text = runner.text([*vod, "plan", source.name, "--profile", f"../{PROFILE.name}", "--json"])
-    plan, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
-    if not isinstance(plan, dict):
-        raise TypeError("it is no JSON object")
-    return plan
+    document, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    plan = document.get("plan", document)
+    video: dict[str, Any] = plan.get("video", plan)
+    return video
 
 
 def _rung_of_profile(item: dict[str, Any]) -> Rung:

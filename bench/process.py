@@ -191,10 +191,10 @@ def _stat(pid: int) -> list[str]:
 def _tree_pss_bytes(root: int) -> Counter[str]:
     """Proportional set size per program name, over a process and all its descendants."""
     parents: dict[int, int] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             with suppress(OSError):
-                parents[int(entry)] = int(_stat(int(entry))[1])
+                parents[int(entry.name)] = int(_stat(int(entry.name))[1])
     sizes: Counter[str] = Counter()
     for pid in parents:
         ancestor = pid

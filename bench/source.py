@@ -15,7 +15,7 @@ REPEATS = 10
 #: moves, and the noise of a camera. Blurred to what a lens delivers: 1080p at CRF 23 needs 2.5 to 5 Mb/s.
 _PICTURE = (
     f"mandelbrot=size=640x360:rate={FRAME_RATE}:maxiter=200:start_scale=0.5:end_scale=0.01:end_pts=1800,"
-    f"gblur=sigma=1.6,hue=s=0.5,scale={WIDTH_PX}:{HEIGHT_PX}:flags=bicubic,noise=alls=3:allf=t:all_seed=1[zoom];"
+    f"gblur=sigma=1.6,hue=s=0.5,scale={WIDTH_PX}:{HEIGHT_PX}:flags=bicubic,noise=alls=2:allf=t:all_seed=1[zoom];"
     f"testsrc2=size=480x270:rate={FRAME_RATE}[clock];"
     "[zoom][clock]overlay=60:60:shortest=1,format=yuv420p"
 )
@@ -48,9 +48,7 @@ def _mux(runner: Runner, ffmpeg: str, seconds: int, *, repeats: int) -> Path:
     picture = runner.folder / f"picture-{seconds}s-{recipe}.mp4"
     if not picture.is_file():
         part = picture.with_suffix(".part.mp4")
-        runner.run(
-            [ffmpeg, *quiet, "-filter_complex", _PICTURE, "-t", str(seconds), *_ENCODE, *("-an", part.name)]
-        )
+        runner.run([ffmpeg, *quiet, "-filter_complex", _PICTURE, "-t", str(seconds), *_ENCODE, *("-an", part.name)])
         part.replace(picture)
     # The picture alone is repeated: an AAC track is never a whole number of packets long, and would open a gap
     # of some milliseconds at each joint.

@@ -6,6 +6,7 @@ scaling to a tenth and any quantiser; so a test sees which source frame an outpu
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vod.ffmpeg.binaries import find_binaries
+from vod.local.folder import encode_file, open_source
+from vod.media.plan import Plan
+from vod.media.profile import Audio, Profile, Rung, Video
 
 BITS = 12
 CODE_WIDTH, CODE_HEIGHT = 384, 216
@@ -127,3 +131,33 @@ def packet_times(path: Path, stream: str = "v:0") -> list[Fraction]:
     )
     base = Fraction(shown["streams"][0]["time_base"])
     return sorted(int(packet["pts"]) * base for packet in shown["packets"])
+
+
+def small_profile(chunk_work_s: float) -> Profile:
+    """Two small rungs, 1 s GOPs, 2 s segments: a short clip has many borders."""
+    return Profile(
+        name="test",
+        segment_s=2.0,
+        chunk_work_s=chunk_work_s,
+        video=Video(gop_s=1.0, preset="ultrafast"),
+        audio=Audio(),
+        rungs=(
+            Rung(name="big", width_px=384, height_px=216, crf=20, max_bitrate_bps=3_000_000),
+            Rung(name="small", width_px=192, height_px=108, crf=20, max_bitrate_bps=1_000_000),
+        ),
+    )
+
+
+def encoded(clip: Path, output: Path, chunk_work_s: float, jobs: int = 2) -> Plan:
+    """Encode, and give the plan."""
+    outcome = encode_file(find_binaries(), open_source(clip), output, small_profile(chunk_work_s), jobs=jobs)
+    return outcome.report.plan
+
+
+#: The command line, as its own process.
+VOD = [sys.executable, "-m", "vod.cli.main"]
+
+
+def vod(*arguments: str | Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run([*VOD, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False)

@@ -11,41 +11,18 @@ from made import (
     coded_clip,
     codes_of,
     durations,
+    encoded,
     ffprobe,
     joined,
     media_playlists,
     packet_times,
     segment_files,
 )
-from vod.ffmpeg.binaries import find_binaries
-from vod.local.folder import encode_file, open_source
 from vod.media.plan import Plan
-from vod.media.profile import Audio, Profile, Rung, Video
 
 RATES = ("24000/1001", "25", "30000/1001", "50", "60000/1001")
 #: CPU seconds a chunk should be: one chunk, a few, one per segment.
 CHUNK_WORKS_S = (1000.0, 0.08, 0.001)
-
-
-def small_profile(chunk_work_s: float) -> Profile:
-    """Two small rungs, 1 s GOPs, 2 s segments: a short clip has many borders."""
-    return Profile(
-        name="test",
-        segment_s=2.0,
-        chunk_work_s=chunk_work_s,
-        video=Video(gop_s=1.0, preset="ultrafast"),
-        audio=Audio(),
-        rungs=(
-            Rung(name="big", width_px=384, height_px=216, crf=20, max_bitrate_bps=3_000_000),
-            Rung(name="small", width_px=192, height_px=108, crf=20, max_bitrate_bps=1_000_000),
-        ),
-    )
-
-
-def encoded(clip: Path, output: Path, chunk_work_s: float, jobs: int = 2) -> Plan:
-    """Encode, and give the plan."""
-    outcome = encode_file(find_binaries(), open_source(clip), output, small_profile(chunk_work_s), jobs=jobs)
-    return outcome.report.plan
 
 
 def one_pass(clip: Path, plan: Plan) -> list[int]:

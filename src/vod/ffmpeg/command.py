@@ -149,12 +149,14 @@ def _frames(stream: Any, plan: Plan, chunk: Chunk) -> Any:
     leading = chunk.start_frame < video.lead_frames
     first = chunk.start_frame if leading else chunk.start_frame - video.lead_frames
     stream = stream.filter("fps", fps=f"{rate}", start_time=_grid_start_s(first, rate, leading=leading))
+    pad: dict[str, Any] = {}  # one filter for both ends: two in a row count the frames of the second wrong
     if leading:
-        stream = stream.filter("tpad", start_mode="clone", start=video.lead_frames)
+        pad |= {"start_mode": "clone", "start": video.lead_frames}
     end = first + chunk.frame_count
     if chunk.start_frame + chunk.frame_count > video.frame_count - video.hold_frames - floor(TAIL_S * rate) - 1:
-        spare = video.hold_frames + max(2, floor(TAIL_S * rate))
-        stream = stream.filter("tpad", stop_mode="clone", stop=spare)
+        pad |= {"stop_mode": "clone", "stop": video.hold_frames + max(2, floor(TAIL_S * rate))}
+    if pad:
+        stream = stream.filter("tpad", **pad)
     return stream.filter("trim", start_pts=first, end_pts=end).filter("setpts", f"PTS-{first}")
 
 

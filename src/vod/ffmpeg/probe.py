@@ -148,8 +148,8 @@ def _refusal(exc: FFmpegError, name: str) -> VodError:
     if "moov atom not found" in said:
         return InputError(
             "truncated",
-            f"{name} has no index (moov): it was cut off, or is still being recorded.",
-            "Upload all of it.",
+            f"{name} has no index (moov): it was cut off, is still being recorded, or is no video.",
+            "Upload the whole file.",
         )
     if "not in whitelist" in said or "not allowed" in said or "whitelist" in said:
         return InputError(
@@ -354,7 +354,7 @@ def _check_complete(
     for index, table in packets.items():
         stream = by_index[index]
         end_s = table.end * Fraction(stream["time_base"])
-        held = max(held, end_s - start_s)
+        held = max(held, end_s, end_s - start_s)  # some containers count their length from 0, some from the start
         tags = {str(key).lower(): str(value) for key, value in stream.get("tags", {}).items()}
         said = _clock(tags.get("duration")) or _decimal(stream.get("duration"))
         if said is not None and "mov" in form.get("format_name", ""):

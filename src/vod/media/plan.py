@@ -179,7 +179,11 @@ def _plan_video(
         work_per_frame_s=frame_cpu_s,
         decode_per_frame_s=decode_cost_s(track) * float(track.frame_rate / rate),
         chunk_work_s=profile.chunk_work_s,
-        keyframes=[lead + int((at - track.start_s) * rate) for at in track.keyframes_s if at >= track.start_s],
+        # The held picture costs no decoding, so its start counts as a keyframe.
+        keyframes=[
+            *(lead + int((at - track.start_s) * rate) for at in track.keyframes_s if at >= track.start_s),
+            lead + shown,
+        ],
         splittable=source.seeking is not Seeking.NONE,
     )
     plan = VideoPlan(
