@@ -39,6 +39,9 @@ ONCE = {"vmaf", "memory"}
 
 QUICK_ROUNDS, QUICK_SECONDS = 1, 12
 
+#: Columns of a table that goes into a file.
+LOG_WIDTH = 150
+
 #: A command may take so long, seconds: START_S, and SLOWNESS for each second of video.
 START_S, SLOWNESS = 120.0, 20.0
 
@@ -46,7 +49,7 @@ START_S, SLOWNESS = 120.0, 20.0
 def main() -> int:
     """Measure, print, write; 0 even when a target is missed, 1 when the figures mean nothing."""
     options = _parser().parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
         _bench(console, options)
     except BenchError as exc:

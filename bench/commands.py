@@ -91,9 +91,10 @@ def vmaf_command(
 ) -> list[str]:
     """VMAF of one rendition, shown as large as the source, against the source.
 
-    Frames are paired by number: the containers' times differ by rounding, and one frame off is 80 points off.
+    Frames are paired by number in a time base of one frame. In the containers' own, setpts=N/TB/fps cuts fractions
+    off, now in one input, now in the other, and some frames are compared with the one before: 9 points too few.
     """
-    number = f"setpts=N/({ladder.frame_rate})/TB"
+    number = f"settb=1/({ladder.frame_rate}),setpts=N"
     graph = (
         f"[0:v]{number},scale={WIDTH_PX}:{HEIGHT_PX}:flags=bicubic[encoded];[1:v]{number}[source];"
         f"[encoded][source]libvmaf=n_subsample={every}:n_threads={threads}:log_fmt=json:log_path={log}"

@@ -16,10 +16,10 @@ from bench.process import BenchError, Runner, Usage
 
 #: What it is called in tables.
 TITLES = {
-    "vod": "vod encode",
-    "sequential": "one FFmpeg per rung, in turn",
-    "single": "one FFmpeg, x264's own threads",
-    "single-1-thread": "one FFmpeg, 1 thread per rung",
+    "vod": "vod",
+    "sequential": "FFmpeg per rung",
+    "single": "one FFmpeg",
+    "single-1-thread": "one FFmpeg, 1 thread",
     "shaka": "shaka-streamer",
 }
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.contestants import TITLES
-from bench.targets import Results, Target
+from bench.targets import Results, Target, vod_parts_s
 
 #: Rows of text; the first is the head.
 Rows = list[list[str]]
@@ -82,7 +82,8 @@ def _markdown(results: Results, targets: Sequence[Target]) -> str:
 
 def shown(argv: Sequence[str]) -> str:
     """A command line without this machine's paths to programs and scripts."""
-    return shlex.join([Path(word).name if word.startswith("/") else word for word in argv])
+    words = [Path(word).name if word.startswith("/") else word for word in argv]
+    return shlex.join(["ffmpeg" if word.startswith("ffmpeg-") else word for word in words])
 
 
 def _target_rows(targets: Sequence[Target]) -> Rows:
@@ -102,6 +103,9 @@ def _tables(results: Results) -> list[tuple[str, Rows]]:
         found.append(("Rounds: wall seconds", _round_rows(results)))
     if any(each.bound for each in results.rounds):
         found.append(("The lower bound: CPU seconds", _bound_rows(results)))
+    if parts := vod_parts_s(results):
+        rows = [["part", "CPU s"], *([part, f"{cpu_s:.2f}"] for part, cpu_s in parts.items())]
+        found.append(("Where vod's CPU seconds go", rows))
     if results.quality:
         found.append(("VMAF at equal bytes", _equal_bytes_rows(results)))
     if results.memory:

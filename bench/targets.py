@@ -106,7 +106,7 @@ def _ratio(results: Results, name: str, other: str, limit: float) -> Target | No
         if {"vod", other} <= each.runs.keys()
     ]
     title = f"wall time, vod over {TITLES[other]}"
-    return _per_round(name, title, ratios, limit, "{:.3f}", lambda: [*_where_vod(results), _where(results, other)])
+    return _per_round(name, title, ratios, limit, "{:.3f}", lambda: [_where(results, "vod"), _where(results, other)])
 
 
 def _bound(results: Results) -> Target | None:
@@ -114,7 +114,12 @@ def _bound(results: Results) -> Target | None:
         each.runs["vod"].wall_s / each.bound.wall_s for each in results.rounds if each.bound and "vod" in each.runs
     ]
     title = "wall time, vod over the lower bound"
-    return _per_round("bound", title, ratios, BOUND_RATIO, "{:.3f}", lambda: _where_vod(results))
+
+    def where() -> list[str]:
+        parts = [f"  {part}: {cpu_s:.2f} CPU s" for part, cpu_s in vod_parts_s(results).items()]
+        return [_where(results, "vod"), *parts]
+
+    return _per_round("bound", title, ratios, BOUND_RATIO, "{:.3f}", where)
 
 
 def _first_segment(results: Results) -> Target | None:
@@ -234,21 +239,18 @@ def _where(results: Results, name: str) -> str:
     return f"{TITLES[name]}: {wall_s:.2f} s on {cores} cores = {cpu_s:.2f} CPU s + {idle:.2f} core seconds idle"
 
 
-def _where_vod(results: Results) -> list[str]:
-    """Where vod's wall time goes; in parts when the bound was measured too."""
+def vod_parts_s(results: Results) -> dict[str, float]:
+    """Where vod's CPU seconds go, medians over the rounds; empty when the bound was not measured too."""
     runs = _vod_runs(results)
-    lines = [_where(results, "vod")]
     bounds = [each.bound for each in results.rounds if each.bound]
-    own_s = median(run.own_cpu_s for run in runs)
-    lines.append(f"  own Python: {own_s:.2f} CPU s")
-    if bounds:
-        parts = {
-            "one decode": median(bound.decode_s for bound in bounds),
-            "scaling": median(bound.scale_s for bound in bounds),
-            **{f"x264 {rung}": median(bound.x264_s[rung] for bound in bounds) for rung in bounds[0].x264_s},
-            "sound": median(bound.audio_s for bound in bounds),
-        }
-        lines += [f"  {part}: {cpu_s:.2f} CPU s" for part, cpu_s in parts.items()]
-        rest_s = median(run.cpu_s for run in runs) - own_s - sum(parts.values())
-        lines.append(f"  the rest (probing, decoding before chunks, filters, muxing): {rest_s:.2f} CPU s")
-    return lines
+    if not runs or not bounds:
+        return {}
+    parts = {
+        "own Python": median(run.own_cpu_s for run in runs),
+        "one decode": median(bound.decode_s for bound in bounds),
+        "scaling": median(bound.scale_s for bound in bounds),
+        **{f"x264 {rung}": median(bound.x264_s[rung] for bound in bounds) for rung in bounds[0].x264_s},
+        "sound": median(bound.audio_s for bound in bounds),
+    }
+    rest_s = median(run.cpu_s for run in runs) - sum(parts.values())
+    return parts | {"the rest: probing, decoding before chunks, filters, muxing": rest_s}

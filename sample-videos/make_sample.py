@@ -16,12 +16,14 @@ from vod.ffmpeg.process import Limits, run
 LENGTH_S = 32
 FRAME_RATE = 30
 
-BACKGROUND = f"gradients=s=1920x1080:r={FRAME_RATE}:d={LENGTH_S}:n=6:speed=0.02:seed=7:type=spiral"
-PANEL = f"testsrc2=s=1280x720:r={FRAME_RATE}:d={LENGTH_S}"
+BACKGROUND = f"gradients=s=480x270:r={FRAME_RATE}:d={LENGTH_S}:n=6:speed=0.02:seed=7:type=spiral,scale=1920:1080"
+PANEL = f"testsrc2=s=960x540:r={FRAME_RATE}:d={LENGTH_S}"
 TONE = f"sine=frequency=330:beep_factor=4:sample_rate=48000:duration={LENGTH_S}"
 GRAPH = (
-    "[1:v]setsar=1[panel];[0:v][panel]overlay=x='320+280*sin(t/2)':y='180+150*cos(t/3)',"
-    "noise=alls=4:allf=t:all_seed=7,format=yuv420p[v];[2:a]volume=0.25[a]"
+    # The panel's own clock and frame counter, cut out and enlarged.
+    "[1:v]setsar=1,split[panel][copy];[copy]crop=100:36:2:2,scale=800:288:flags=neighbor[clock];"
+    "[0:v][panel]overlay=x='480+440*sin(t/2)':y='180+170*cos(t/3)'[both];"
+    "[both][clock]overlay=x=48:y=728,format=yuv420p[v];[2:a]volume=0.25[a]"
 )
 
 
@@ -31,7 +33,7 @@ def command(ffmpeg: str, path: Path) -> list[str]:
         ffmpeg, "-hide_banner", "-y", "-loglevel", "error", "-progress", "pipe:1", "-nostats",
         "-f", "lavfi", "-i", BACKGROUND, "-f", "lavfi", "-i", PANEL, "-f", "lavfi", "-i", TONE,
         "-filter_complex", GRAPH, "-map", "[v]", "-map", "[a]", "-ac", "2",
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-g", "60", "-c:a", "aac", "-b:a", "128k",
+        "-c:v", "libx264", "-preset", "superfast", "-crf", "18", "-g", "60", "-c:a", "aac", "-b:a", "128k",
         "-movflags", "+faststart", "-f", "mp4", str(path),
     ]  # fmt: skip
 

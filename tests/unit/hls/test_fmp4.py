@@ -141,10 +141,9 @@ def test_an_init_that_is_none_is_malformed(data: bytes, message: str):
 
 
 @pytest.mark.xfail(reason="bug: fmp4.read_init unpacks a short avcC, a bare ValueError", raises=ValueError, strict=True)
-@pytest.mark.parametrize("avcc", [b"", b"\x01", b"\x01\x64\x00"])
-def test_a_short_avcc_is_malformed(avcc: bytes):
+def test_a_short_avcc_is_malformed():
     with pytest.raises(MalformedError):
-        read_init(an_init(trak(avc1(avcc=avcc))))
+        read_init(an_init(trak(avc1(avcc=b"\x01\x64\x00"))))
 
 
 # -- there and back ------------------------------------------------------------------------------------
@@ -184,13 +183,13 @@ def test_a_segment_byte_by_byte():
                     b"traf",
                     full_box(b"tfhd", struct.pack(">III", 1, 1001, SYNC), flags=0x020028),
                     full_box(b"tfdt", struct.pack(">Q", 90_090), version=1),
-                    full_box(b"trun", struct.pack(">IiII", 2, 116, 2, 3), version=1, flags=0x201),
+                    full_box(b"trun", struct.pack(">IiII", 2, 112, 2, 3), version=1, flags=0x201),
                 ),
             ),
             box(b"mdat", b"aabbb"),
         )
     )
-    assert found[24 + 116 :] == b"aabbb", "data_offset leads from the moof to the first sample"
+    assert found[28 + 112 :] == b"aabbb", "the data offset leads from the moof to the first sample"
 
 
 def test_bytes_one_at_a_time():
@@ -245,9 +244,7 @@ SEGMENT = write_segment([a_sample(), a_sample(flags=NON_SYNC)], b"somedata", seq
         pytest.param(INIT + box(b"mdat", b"data"), "media data before its description", id="no moof"),
         pytest.param(INIT + SEGMENT + box(b"mdat", b"data"), "media data before", id="one moof for two mdat"),
         pytest.param(INIT + SEGMENT[:-16] + box(b"mdat", b"less"), "describes other than its 4 bytes", id="too few"),
-        pytest.param(INIT + SEGMENT[:-16] + box(b"mdat", b"and more"), "ends inside", id="cut off")
-        if False
-        else pytest.param(INIT + SEGMENT[:-16] + box(b"mdat", b"more data"), "other than its 9 bytes", id="too many"),
+        pytest.param(INIT + SEGMENT[:-16] + box(b"mdat", b"more data"), "other than its 9 bytes", id="too many"),
         pytest.param(INIT + struct.pack(">I4s", 7, b"free"), "a box b'free' of 7 bytes", id="size below its header"),
         pytest.param(INIT + struct.pack(">I4s", 0, b"mdat"), "a box b'mdat' of 0 bytes", id="size to the end"),
         pytest.param(
@@ -299,9 +296,9 @@ def test_a_moof_without_its_data_is_malformed():
 @pytest.mark.xfail(reason="bug: fmp4._read_moof believes any sample count where rows are empty", strict=True)
 @pytest.mark.timeout(5)
 def test_a_sample_count_that_no_payload_can_hold_is_malformed():
-    """Two million empty samples in 80 bytes here; 2**32 - 1 would fill the memory before the mdat comes."""
+    """A third of a million samples of 2 bytes in 80 bytes here; 2**32 - 1 would fill the memory before any mdat comes."""
     tfhd = full_box(b"tfhd", struct.pack(">III", 1, 512, 0), flags=0x020018)
-    moof = box(b"moof", box(b"traf", tfhd, full_box(b"trun", struct.pack(">I", 2_000_000))))
+    moof = box(b"moof", box(b"traf", tfhd, full_box(b"trun", struct.pack(">I", 333_333))))
 
     with pytest.raises(MalformedError):
         list(FragmentReader().feed(INIT + moof))
