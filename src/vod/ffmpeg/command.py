@@ -25,8 +25,8 @@ FORMATS = (
 #: No picture larger than this is decoded: 8K with room (8192 x 8192).
 MAX_PIXELS = 8192 * 8192
 
-#: Decoding starts so long before a chunk, seconds: filters that look back (frame rate, deinterlacing) are
-#: in step when the chunk begins.
+#: Where frames lie off the grid or filters look back (deinterlacing), decoding starts so long before a chunk,
+#: seconds, that they are in step when it begins.
 PRE_ROLL_S = Fraction(1)
 
 #: Where a search by timestamps enters a container, reading starts so long before a known keyframe, seconds.
@@ -96,6 +96,7 @@ def encode_command(binary: str, plan: Plan, chunk: Chunk, *, url: str, outputs: 
     seek_s = _read_from_s(plan, chunk)
     if seek_s is not None:
         options["ss"] = _seconds(seek_s - plan.source.start_s)
+        options["noaccurate_seek"] = None  # decode from the keyframe on; what is too early, the frame numbers cut
     stream = ffmpeg.input(url, **options)[str(track.stream_index)]
     trunk = _colors(_frames(stream, plan, chunk), track, video.renditions[0])
     legs = []
@@ -109,7 +110,7 @@ def encode_command(binary: str, plan: Plan, chunk: Chunk, *, url: str, outputs: 
             leg, trunk = split[0], split[1]
         # Rounding to even sizes bends the pixel shape by a hair; players must not squeeze it back.
         leg = leg.filter("setsar", 1)
-        legs.append(ffmpeg.output(leg, outputs[number], **_x264(plan.profile.video.preset, rendition, video)))
+        legs.append(ffmpeg.output(leg, outputs[number], **_x264(plan, rendition, chunk)))
     return _compile(binary, legs)
 
 
@@ -175,10 +176,14 @@ def _grid_start_s(first: int, rate: Fraction, *, leading: bool) -> int:
 def _read_from_s(plan: Plan, chunk: Chunk) -> Fraction | None:
     """Container time from which the chunk's frames can be made; None: from the start."""
     video, track = _video(plan)
-    if plan.source.seeking is Seeking.NONE:
+    if plan.source.seeking is Seeking.NONE or chunk.start_frame <= video.lead_frames:
         return None
     at_s = min(track.start_s + (chunk.start_frame - video.lead_frames) / video.frame_rate, track.end_s)
-    from_s = at_s - PRE_ROLL_S
+    if track.constant_rate and not track.interlaced and at_s < track.end_s:
+        # The chunk's first picture is known to the frame: enter at its keyframe, even if that is the picture itself.
+        from_s = at_s + 1 / (4 * max(track.frame_rate, video.frame_rate))
+    else:
+        from_s = at_s - PRE_ROLL_S
     for gap in track.gaps:
         # The picture on screen at the chunk's start may have come long before.
         if gap.start_s <= at_s and gap.start_s + gap.duration_s >= from_s:
@@ -216,10 +221,12 @@ def _upright(track: VideoTrack) -> tuple[int, int]:
     return size[::-1] if track.rotation_deg in (90, 270) else size
 
 
-def _x264(preset: str, rendition: Rendition, video: VideoPlan) -> dict[str, Any]:
+def _x264(plan: Plan, rendition: Rendition, chunk: Chunk) -> dict[str, Any]:
+    video, _ = _video(plan)
+    forced = video.forced_keyframes(chunk)
     return {
         "c:v": "libx264",
-        "preset": preset,
+        "preset": plan.profile.video.preset,
         "profile:v": "high",
         "crf": f"{rendition.crf:g}",
         "maxrate": rendition.max_bitrate_bps,
@@ -228,6 +235,8 @@ def _x264(preset: str, rendition: Rendition, video: VideoPlan) -> dict[str, Any]
         "g": video.gop_frames,
         "keyint_min": video.gop_frames,
         "sc_threshold": 0,
+        # By number: a time with six decimals can be a frame late.
+        **({"force_key_frames": "expr:" + "+".join(f"eq(n,{frame})" for frame in forced)} if forced else {}),
         # More threads with VBV are not repeatable; parallel work comes from rungs and chunks.
         "threads": 1,
         # Frames come numbered: none may be dropped or repeated to please a muxer.

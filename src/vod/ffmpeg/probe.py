@@ -11,7 +11,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-import langcodes
 import msgspec
 
 from vod.errors import FFmpegError, InputError, VodError
@@ -304,7 +303,8 @@ def _frame_rate(stream: dict[str, Any], pts: Sequence[int], time_base: Fraction)
     if len(pts) < 2 or pts[-1] == pts[0]:
         return (_standard(said[-1]) if said else Fraction(25)), True
     measured = (len(pts) - 1) / ((pts[-1] - pts[0]) * time_base)
-    for rate in dict.fromkeys([*said, *map(_standard, said), _standard(measured), measured]):
+    exact = measured.limit_denominator(10_000)  # FFmpeg's own fractions have 31 bits
+    for rate in dict.fromkeys([*map(_standard, said), *said, _standard(measured), exact]):
         if _on_grid(pts, 1 / (rate * time_base)):
             return rate, True
     steps = sorted(after - before for before, after in pairwise(pts) if after > before)
@@ -357,11 +357,21 @@ def _check_complete(
         held = max(held, end_s, end_s - start_s)  # some containers count their length from 0, some from the start
         tags = {str(key).lower(): str(value) for key, value in stream.get("tags", {}).items()}
         said = _clock(tags.get("duration")) or _decimal(stream.get("duration"))
-        if said is not None and "mov" in form.get("format_name", ""):
+        container = form.get("format_name", "")
+        if said is not None and ("mov" in container or "matroska" in container):
             length_s = end_s - (min(table.pts) * Fraction(stream["time_base"]) if table.pts else 0)
+            if "matroska" in container:  # counts from 0
+                length_s = max(length_s, end_s)
             if said - length_s > max(TRUNCATED_FROM_S, said / 100):
                 complete = False
                 promised = max(promised, said)
+        frames = int(stream.get("nb_frames") or 0)
+        if "avi" in container and stream.get("codec_type") == "video" and frames - table.count > max(2, frames // 100):
+            raise InputError(
+                "truncated",
+                f"{name} is cut off: its index promises {frames} frames, the file holds {table.count}.",
+                "Upload all of it again.",
+            )
     whole = _decimal(form.get("duration"))
     mentions_all = len(by_index) == len(packets)  # a subtitle track may rightly be the longest
     estimated = "mpeg" in form.get("format_name", "") or "mp3" in form.get("format_name", "")
@@ -446,8 +456,12 @@ def _gaps(pts: Sequence[int], end: int, time_base: Fraction) -> tuple[Gap, ...]:
 
 def _language(tag: str) -> str:
     """The shortest RFC 5646 tag: "eng" is "en"."""
+    import langcodes  # noqa: PLC0415 - loads tables for a while, and few files say a language
+
+    if tag in ("", "und"):
+        return "und"
     try:
-        language = str(langcodes.standardize_tag(tag)) if tag else "und"
+        language = str(langcodes.standardize_tag(tag))
     except ValueError:
         return "und"
     return language if len(language) <= 16 and language.replace("-", "").isalnum() and language.isascii() else "und"

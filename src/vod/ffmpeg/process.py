@@ -146,12 +146,11 @@ def run(
         reason = _pump(sinks, limits, began, stop)
         if not reason:
             # Every pipe is closed; give it a moment to leave by itself.
-            usage = _reap(child, min(limits.stall_s, max(1.0, began + limits.timeout_s - time.monotonic())))
+            usage = _reap(child, min(limits.stall_s, max(1.0, began + limits.timeout_s - time.monotonic())), stop)
             if usage is None:
                 reason = "closed its output and did not exit"
     finally:
-        if child.returncode is None:
-            _kill(child)
+        _kill(child)
         stderr.close()
         for stream in (child.stdout, child.stderr):
             if stream is not None:
@@ -239,7 +238,9 @@ def _limit(pid: int, limits: Limits, niceness: int) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
-def _reap(child: subprocess.Popen[bytes], within_s: float) -> resource.struct_rusage | None:
+def _reap(
+    child: subprocess.Popen[bytes], within_s: float, stop: threading.Event | None
+) -> resource.struct_rusage | None:
     """Wait for the exit and take the child's own resource usage; None when it does not come."""
     deadline = time.monotonic() + within_s
     while True:
@@ -247,13 +248,16 @@ def _reap(child: subprocess.Popen[bytes], within_s: float) -> resource.struct_ru
         if pid:
             child.returncode = os.waitstatus_to_exitcode(status)
             return usage
+        if stop is not None and stop.is_set():
+            raise Interrupted
         if time.monotonic() > deadline:
             return None
         time.sleep(0.002)
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
+    """End the process and whatever it started; nothing of it outlives this call."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS refuses where only a zombie is left
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 

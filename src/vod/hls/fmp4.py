@@ -17,6 +17,9 @@ from typing import NamedTuple
 #: No fragment of a GOP comes near; a larger size is damage.
 MAX_BOX_BYTES = 1 << 28
 
+#: A GOP has some hundred frames, a second of sound some fifty.
+MAX_SAMPLES = 100_000
+
 _NON_SYNC = 0x0001_0000  # sample_is_non_sync_sample, 14496-12 8.8.3.1
 _SYNC_FLAGS = 0x0200_0000  # sample_depends_on = 2: an independent picture, or sound
 
@@ -232,7 +235,10 @@ def read_init(data: bytes) -> Init:
         kind, entry = next(_boxes(descriptions[8:]))
         if kind in (b"avc1", b"avc3"):
             width_px, height_px = struct.unpack_from(">HH", entry, 24)
-            profile, constraints, level = _child(entry[78:], b"avcC")[1:4]
+            configuration = _child(entry[78:], b"avcC")
+            if len(configuration) < 4:
+                raise MalformedError("an avcC box that is cut off")
+            profile, constraints, level = configuration[1:4]
             codec = f"{kind.decode()}.{profile:02x}{constraints:02x}{level:02x}"
             return Init(data=data, timescale=timescale, codec=codec, width_px=width_px, height_px=height_px)
         if kind == b"mp4a":
@@ -282,6 +288,8 @@ def _read_moof(body: bytes) -> Iterator[Sample]:
                 continue
             flags = int.from_bytes(trun[1:4], "big")
             (count,) = struct.unpack_from(">I", trun, 4)
+            if count > MAX_SAMPLES:
+                raise MalformedError(f"a fragment of {count} samples")
             position = 8 + (4 if flags & 0x1 else 0)
             first_flags = None
             if flags & 0x4:

@@ -69,7 +69,7 @@ def multivariant_playlist(variants: Sequence[Variant], audio: Sequence[AudioRend
             attributes = [
                 "TYPE=AUDIO",
                 f'GROUP-ID="{group}"',
-                f'NAME="{_quoted(rendition.name)}"',
+                f'NAME="{quotable(rendition.name)}"',
                 *([f'LANGUAGE="{rendition.language}"'] if rendition.language != "und" else []),
                 f"DEFAULT={'YES' if rendition.default else 'NO'}",
                 "AUTOSELECT=YES",
@@ -130,6 +130,7 @@ def _seconds(duration_s: Fraction) -> str:
     return f"{float(duration_s):.6f}"
 
 
-def _quoted(text: str) -> str:
-    """A quoted string may hold neither quotes nor line ends (RFC 8216 4.2)."""
-    return " ".join(text.replace('"', "'").split())
+def quotable(text: str) -> str:
+    """What of a text may stand in a quoted string: no quotes, line ends or control characters (RFC 8216 4, 4.2)."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.replace('"', "'").split())

@@ -28,26 +28,24 @@ def gop_frames(gop_s: float, frame_rate: Fraction) -> int:
     return max(1, round(Fraction(str(gop_s)) * frame_rate))
 
 
-def segment_borders(frame_count: int, *, gop: int, gops_per_segment: int) -> tuple[int, ...]:
+def segment_borders(frame_count: int, *, segment: int, start: int) -> tuple[int, ...]:
     """First frame of every segment.
 
-    The first nominal segment is cut after its first GOP: a short segment is written and fetched sooner,
-    so a player starts earlier; every later border stays on the regular grid.
+    The first nominal segment is cut once more, so that a short one is written and fetched sooner; every later
+    border stays on the regular grid.
 
     Args:
         frame_count: Frames of the video, > 0.
-        gop: GOP length, frames; every border is a multiple of it.
-        gops_per_segment: Nominal segment length in GOPs.
+        segment: Nominal segment length, frames.
+        start: Length of the first segment, frames.
 
     Returns:
         Ascending frame numbers, the first is 0, all below frame_count.
     """
-    if frame_count < 1 or gop < 1 or gops_per_segment < 1:
-        raise ValueError(f"cannot cut {frame_count} frames into segments of {gops_per_segment} x {gop}")
-    borders = list(range(0, frame_count, gop * gops_per_segment))
-    if gops_per_segment > 1 and gop < frame_count:
-        borders.insert(1, gop)
-    return tuple(borders)
+    if frame_count < 1 or segment < 1 or start < 1:
+        raise ValueError(f"cannot cut {frame_count} frames into segments of {segment}, the first of {start}")
+    borders = {*range(0, frame_count, segment), min(start, segment)}
+    return tuple(sorted(border for border in borders if border < frame_count))
 
 
 def plan_chunks(
@@ -116,4 +114,4 @@ def _spread(borders: Sequence[int], frame_count: int, chunk_count: int) -> tuple
 def _pre_roll(frame: int, keyframes: Sequence[int]) -> int:
     """Frames decoded and thrown away to start at `frame`."""
     after = bisect_right(keyframes, frame)
-    return frame - keyframes[after - 1] if after else 0
+    return frame - (keyframes[after - 1] if after else 0)

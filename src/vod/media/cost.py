@@ -13,21 +13,15 @@ from vod.media.source import VideoTrack
 
 #: x264, nanoseconds per pixel at CRF 23, by preset.
 ENCODE_NS_PER_PX = {
-    "ultrafast": 4.0, "superfast": 6.0, "veryfast": 9.3, "faster": 16.0, "fast": 20.0,
-    "medium": 25.0, "slow": 45.0, "slower": 90.0, "veryslow": 160.0,
+    "ultrafast": 5.0, "superfast": 9.0, "veryfast": 13.5, "faster": 23.0, "fast": 29.0,
+    "medium": 36.0, "slow": 65.0, "slower": 130.0, "veryslow": 230.0,
 }  # fmt: skip
 
 #: One decoded pixel, nanoseconds, by codec; DECODE_OTHER_NS for what is not listed.
 DECODE_NS_PER_PX = {
-    "h264": 2.0,
-    "hevc": 2.5,
-    "vp9": 2.0,
-    "av1": 3.5,
-    "prores": 5.0,
-    "mpeg2video": 1.0,
-    "rawvideo": 0.3,
-}
-DECODE_OTHER_NS = 3.0
+    "h264": 3.7, "hevc": 4.5, "vp9": 3.5, "av1": 5.0, "prores": 7.0, "mpeg2video": 1.5, "rawvideo": 0.3,
+}  # fmt: skip
+DECODE_OTHER_NS = 4.0
 
 #: Bicubic scaling, per pixel of the larger side of one step of the cascade.
 SCALE_NS_PER_PX = 1.2

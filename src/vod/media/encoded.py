@@ -18,6 +18,7 @@ class Segment:
 class Track:
     """What a task wrote of one rendition or one sound track."""
 
+    kind: str  #: "video" or "audio"
     name: str
     init_key: str
     init_sha256: str  #: equal in every chunk, or the chunks cannot be joined

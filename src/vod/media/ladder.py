@@ -57,8 +57,9 @@ def build_ladder(
     """
     renditions: list[Rendition] = []
     decisions: list[Decision] = []
-    own = (_even(Fraction(width_px)), _even(Fraction(height_px)))
-    rungs = sorted(profile.rungs, key=lambda rung: rung.width_px * rung.height_px, reverse=True)
+    own = (max(2, width_px - width_px % 2), max(2, height_px - height_px % 2))
+    # By what fits in them, not by their own size: each rendition is scaled from the one before.
+    rungs = sorted(profile.rungs, key=lambda rung: _fit(width_px, height_px, rung), reverse=True)
     inside = [rung for rung in rungs if _fit(width_px, height_px, rung) >= 1]  # the source fits in the box
     tight = inside[-1] if inside else None  # the smallest box that holds the source
 

@@ -54,6 +54,15 @@ class VideoPlan:
         ticks = self.timescale / self.frame_rate
         return int(ticks)
 
+    def forced_keyframes(self, chunk: Chunk) -> tuple[int, ...]:
+        """Segment borders inside a chunk that a keyframe every GOP would miss; frames of the chunk, from 0."""
+        numbers = range(chunk.first_segment + 1, chunk.first_segment + chunk.segment_count)
+        return tuple(
+            self.segment_borders[number] - chunk.start_frame
+            for number in numbers
+            if self.segment_frame_count(number - 1) % self.gop_frames
+        )
+
     def segment_frame_count(self, number: int) -> int:
         """Frames of segment `number`."""
         ends = (*self.segment_borders[1:], self.frame_count)
@@ -171,7 +180,8 @@ def _plan_video(
 
     gop = gop_frames(profile.video.gop_s, rate)
     gops_per_segment = int(Fraction(str(profile.segment_s)) / Fraction(str(profile.video.gop_s)))
-    borders = segment_borders(frame_count, gop=gop, gops_per_segment=gops_per_segment)
+    start = max(1, round(Fraction(str(profile.start_s)) * rate))
+    borders = segment_borders(frame_count, segment=gop * gops_per_segment, start=start)
     frame_cpu_s = encode_cost_s(track, renditions, profile.video.preset, rate)
     chunks = plan_chunks(
         borders,
@@ -222,7 +232,22 @@ def _edition(source: Source, profile: Profile, engine: str) -> str:
 
 def dump_json(value: object) -> bytes:
     """A plan, or any value of this package, as JSON; a Fraction becomes "30000/1001"."""
-    return msgspec.json.encode(value, enc_hook=_encode_fraction, order="deterministic")
+    try:
+        return msgspec.json.encode(value, enc_hook=_encode_fraction, order="deterministic")
+    except UnicodeEncodeError:  # a file name that is not UTF-8
+        plain = msgspec.to_builtins(value, enc_hook=_encode_fraction, order="deterministic")
+        return msgspec.json.encode(_without_surrogates(plain), order="deterministic")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The same with a question mark for each byte that is no text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def load_plan(data: bytes) -> Plan:
@@ -243,5 +268,8 @@ def _encode_fraction(value: Any) -> str:
 def decode_fraction(kind: type, value: Any) -> Any:
     """msgspec's hook for the one type that it does not know."""
     if kind is Fraction:
-        return Fraction(value)
+        try:
+            return Fraction(value)
+        except ZeroDivisionError as exc:
+            raise ValueError(f"{value} is no number") from exc
     raise NotImplementedError(f"{kind} has no place in JSON")

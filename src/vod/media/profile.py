@@ -54,6 +54,7 @@ class Profile:
 
     name: Annotated[str, msgspec.Meta(pattern=_RUNG_NAME)]
     segment_s: Annotated[float, msgspec.Meta(ge=1, le=20)] = 6.0
+    start_s: Annotated[float, msgspec.Meta(ge=0.2, le=20)] = 1.0  #: length of the first segment
     chunk_work_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 20.0  #: CPU seconds one chunk should take
     video: Video = Video()
     audio: Audio = Audio()
@@ -69,6 +70,8 @@ class Profile:
         gops = Fraction(str(self.segment_s)) / Fraction(str(self.video.gop_s))
         if gops.denominator != 1:
             found.append(f"segment_s is {self.segment_s:g}, not a whole number of video.gop_s ({self.video.gop_s:g})")
+        if self.start_s > self.segment_s:
+            found.append(f"start_s is {self.start_s:g}, longer than segment_s ({self.segment_s:g})")
         names = [rung.name for rung in self.rungs]
         for name in sorted({name for name in names if names.count(name) > 1}):
             found.append(f"two rungs are called {name!r}")

@@ -79,6 +79,7 @@ class TrackWriter:
         key = init_key(self._kind, self._name)
         self._store.put(f"{self._edition}/{key}", init.data)
         return Track(
+            kind=self._kind,
             name=self._name,
             init_key=key,
             init_sha256=hashlib.sha256(init.data).hexdigest(),

@@ -2,7 +2,7 @@
 
 import threading
 
-from vod.ffmpeg.binaries import Binaries, ffmpeg_version
+from vod.ffmpeg.binaries import Binaries
 from vod.ffmpeg.probe import probe
 from vod.media.plan import Plan, make_plan
 from vod.media.profile import Profile
@@ -25,4 +25,4 @@ def prepare(
         Interrupted: `stop` was set.
     """
     source = probe(binaries, url, name=name, size_bytes=size_bytes, stop=stop)
-    return make_plan(source, profile, engine=f"ffmpeg {ffmpeg_version(binaries.ffmpeg)}")
+    return make_plan(source, profile, engine=f"ffmpeg {binaries.ffmpeg_version}")

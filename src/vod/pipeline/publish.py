@@ -1,9 +1,10 @@
 """The last task of an edition: check that all parts are there and fit, write the playlists, switch the link."""
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 
 from vod.errors import FFmpegError
 from vod.hls.layout import MULTIVARIANT_KEY, playlist_key, report_key
@@ -15,6 +16,7 @@ from vod.hls.playlist import (
     media_playlist,
     multivariant_playlist,
     peak_bps,
+    quotable,
 )
 from vod.media.encoded import Segment, TaskResult, Track
 from vod.media.plan import Plan, dump_json
@@ -68,19 +70,13 @@ def publish(plan: Plan, results: Sequence[TaskResult], store: Store) -> Report:
         FFmpegError: Parts are missing or do not fit together.
     """
     ordered = sorted(results, key=lambda result: result.task)
-    names = [rendition.name for rendition in plan.video.renditions] if plan.video else []
-    videos = [
-        _join(plan, name, [track for result in ordered for track in result.tracks if track.name == name])
-        for name in names
-    ]
-    sounds = [
-        _join(
-            plan,
-            track.name,
-            [found for result in ordered for found in result.tracks if found.name == track.name],
-        )
-        for track in plan.audio
-    ]
+    parts: dict[tuple[str, str], list[Track]] = {}
+    for result in ordered:
+        for track in result.tracks:
+            parts.setdefault((track.kind, track.name), []).append(track)
+    renditions = plan.video.renditions if plan.video else ()
+    videos = [_join(plan, "video", rendition.name, parts) for rendition in renditions]
+    sounds = [_join(plan, "audio", track.name, parts) for track in plan.audio]
     _check_frames(plan, videos)
 
     measured = []
@@ -145,12 +141,12 @@ def multivariant(plan: Plan, tracks: Iterable[Measured], sounds: Sequence[Track]
 
 
 def _audio_renditions(plan: Plan, sounds: Sequence[Track]) -> list[AudioRendition]:
-    renditions = []
+    """The audio group; its members' names differ (RFC 8216 4.3.4.1.1)."""
+    renditions: list[AudioRendition] = []
     used: set[str] = set()
     for number, (track, sound) in enumerate(zip(plan.audio, sounds, strict=True)):
-        name = track.title or (track.language if track.language != "und" else "Audio")
-        if name in used:
-            name = f"{name} {number + 1}"
+        plain = quotable(track.title) or (track.language if track.language != "und" else "Audio")
+        name = next(name for name in _numbered(plain) if name not in used)
         used.add(name)
         renditions.append(
             AudioRendition(
@@ -164,19 +160,27 @@ def _audio_renditions(plan: Plan, sounds: Sequence[Track]) -> list[AudioRenditio
     return renditions
 
 
-def _join(plan: Plan, name: str, parts: Sequence[Track]) -> Track:
+def _numbered(name: str) -> Iterator[str]:
+    """A name, and what to call its namesakes."""
+    yield name
+    yield from (f"{name} {number}" for number in count(2))
+
+
+def _join(plan: Plan, kind: str, name: str, parts: Mapping[tuple[str, str], Sequence[Track]]) -> Track:
     """One track out of the parts that its chunks wrote."""
-    if not parts:
+    found = parts.get((kind, name), ())
+    if not found:
         raise FFmpegError(f"Edition {plan.edition} has no {name}: a task left nothing behind.")
-    first = parts[0]
-    if any(part.init_sha256 != first.init_sha256 for part in parts):
+    first = found[0]
+    if any(part.init_sha256 != first.init_sha256 for part in found):
         raise FFmpegError(
             f"The chunks of {name} have different init segments; they were encoded by different programs."
         )
-    segments: list[Segment] = sorted((segment for part in parts for segment in part.segments), key=lambda s: s.number)
+    segments: list[Segment] = sorted((segment for part in found for segment in part.segments), key=lambda s: s.number)
     if [segment.number for segment in segments] != list(range(len(segments))):
         raise FFmpegError(f"Edition {plan.edition}: segments of {name} are missing or doubled.")
     return Track(
+        kind=kind,
         name=name,
         init_key=first.init_key,
         init_sha256=first.init_sha256,

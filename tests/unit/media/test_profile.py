@@ -120,9 +120,7 @@ def test_whole_numbers_and_fractions_are_the_same_profile():
             "my.toml: unknown rungs[1].bitrate. The default profile documents every key: `vod profile` prints it.",
             id="unknown key in a rung",
         ),
-        pytest.param(
-            'name = "mine"', "", "my.toml: Object missing required field `name`.", id="missing key"
-        ),
+        pytest.param('name = "mine"', "", "my.toml: Object missing required field `name`.", id="missing key"),
         pytest.param(
             "width_px = 1280\n",
             "",
@@ -153,9 +151,7 @@ def test_whole_numbers_and_fractions_are_the_same_profile():
             "my.toml: segment_s is 6, not a whole number of video.gop_s (4).",
             id="half a GOP in a segment",
         ),
-        pytest.param(
-            'name = "360p"', 'name = "720p"', "my.toml: two rungs are called '720p'.", id="double names"
-        ),
+        pytest.param('name = "360p"', 'name = "720p"', "my.toml: two rungs are called '720p'.", id="double names"),
         pytest.param(
             "width_px = 640\nheight_px = 360",
             "width_px = 1280\nheight_px = 720",
