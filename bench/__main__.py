@@ -49,11 +49,13 @@ START_S, SLOWNESS = 120.0, 20.0
 def main() -> int:
     """Measure, print, write; 0 even when a target is missed, 1 when the figures mean nothing."""
     options = _parser().parse_args()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
         _bench(console, options)
     except BenchError as exc:
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"bench: {exc}", style="red")
+        Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(
+            f"bench: {exc}", style="red"
+        )
         return 1
     except KeyboardInterrupt:
         return 130
@@ -111,7 +113,7 @@ def _bench(console: Console, options: argparse.Namespace) -> None:
     source = make_source(runner, programs.ffmpeg, seconds)
     ladder = read_ladder(runner, options.vod, source)
     if not ladder.trusted:
-        console.print(f"[red]The ladder comes from {ladder.origin}[/red]")
+        console.print(f"The ladder comes from {ladder.origin}", style="red", markup=False)
     field = Field(
         runner=runner,
         ffmpeg=programs.ffmpeg,
@@ -139,14 +141,16 @@ def _bench(console: Console, options: argparse.Namespace) -> None:
         commands={},
     )
     names = _names(measures)
+    if "first" in measures:
+        results.start_s = runner.run([*options.vod, "--help"]).wall_s
     for number in range(1, rounds + 1):
         results.rounds.append(_round(field, names, number, with_bound="bound" in measures, say=say))
+        # What is measured so far is kept, whatever happens to the rest of the hour.
+        write_report(results, [target for target in judge(results) if target.name in measures - ONCE], WORK / "results")
     if rounds:
         results.commands = {
             name: [shown(argv) for argv in field.commands(name, field.fresh_folder("shown"))] for name in names
         }
-    if "first" in measures:
-        results.start_s = runner.run([*options.vod, "--help"]).wall_s
     if "vmaf" in measures:
         say("VMAF")
         scored = [name for name in names if name not in SINGLES or name == results.single]

@@ -78,7 +78,7 @@ class Runner:
                 if not watch(time.perf_counter() - began):
                     break
             if not ended(self.timeout_s - (time.perf_counter() - began)):
-                raise BenchError(_obituary(argv, f"took longer than {self.timeout_s:.0f} s", log))
+                raise BenchError(_obituary(argv, self._too_long(process.pid), log))
             wall_s = time.perf_counter() - began
             if watch:
                 watch(wall_s)
@@ -111,11 +111,18 @@ class Runner:
             while not ended(SAMPLE_EVERY_S):
                 sample(0)
                 if time.perf_counter() - began > self.timeout_s:
-                    raise BenchError(_obituary(argv, f"took longer than {self.timeout_s:.0f} s", log))
+                    raise BenchError(_obituary(argv, self._too_long(process.pid), log))
             returncode = process.wait(timeout=STOP_S)
         if returncode:
             raise BenchError(_obituary(argv, f"exited with {returncode}", log))
         return peak
+
+    def _too_long(self, pid: int) -> str:
+        """What a command that did not end is doing."""
+        stopped = _stat(pid)[0] == "T"
+        return f"took longer than {self.timeout_s:.0f} s" + (
+            ": somebody stopped it with a signal (SIGSTOP), it is not at fault" if stopped else ""
+        )
 
     def text(self, argv: Sequence[str]) -> str:
         """Run a command for what it prints.

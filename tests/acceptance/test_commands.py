@@ -124,7 +124,7 @@ def test_a_full_disk_is_said_in_words(clip: Path, tmp_path: Path):
     """A limit on file size stands for a disk without room."""
     command = shlex.join([*VOD, "encode", str(clip), "--output", str(tmp_path / "out"), "--jobs", "1"])
     done = subprocess.run(
-        ["bash", "-c", f"ulimit -f 64; {command}"], capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", f"ulimit -f 4; {command}"], capture_output=True, text=True, timeout=120, check=False
     )
 
     assert done.returncode == 2

@@ -186,7 +186,7 @@ def test_several_sound_tracks_keep_their_languages(tmp_path: Path):
     renditions = parsed(output / "index.m3u8")["renditions"]
     assert [(one["language"], one["name"], one["isDefault"]) for one in renditions] == [
         ("de", "de", True),
-        ("en", "The 'director'", False),
+        ("en", "The \N{RIGHT DOUBLE QUOTATION MARK}director\N{RIGHT DOUBLE QUOTATION MARK}", False),
     ]
     assert (output / "index.m3u8").read_text().count('CHANNELS="2"') == 1
 

@@ -133,4 +133,5 @@ def _seconds(duration_s: Fraction) -> str:
 def quotable(text: str) -> str:
     """What of a text may stand in a quoted string: no quotes, line ends or control characters (RFC 8216 4, 4.2)."""
     printable = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(printable.replace('"', "'").split())
+    # A typographic quote: some readers take an apostrophe for the end of a string.
+    return " ".join(printable.replace('"', "\N{RIGHT DOUBLE QUOTATION MARK}").split())

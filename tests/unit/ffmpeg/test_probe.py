@@ -72,6 +72,7 @@ def test_a_constant_rate_is_found_without_a_header(rate: str, time_base: Fractio
         pytest.param(ticks("25", 50, MPEG), MPEG, {"r": "90000/1", "avg": "0/0"}, "25", id="nonsense said"),
         pytest.param(ticks("24", 3, MPEG), MPEG, {}, "24", id="three frames"),
         pytest.param([0, 1, 2, 3], Fraction(1, 25), {}, "25", id="a tick is a frame"),
+        pytest.param(ticks("30000/1001", 200, Fraction(1, 100)), Fraction(1, 100), {}, "30000/1001", id="coarse clock"),
         pytest.param([7], MPEG, {"r": "24/1", "avg": "2997/100"}, "30000/1001", id="one frame"),
         pytest.param([7], MPEG, {"r": "90000/1", "avg": "24/1"}, "24", id="one frame, average believed"),
         pytest.param([7], MPEG, {}, "25", id="one frame, nothing said"),

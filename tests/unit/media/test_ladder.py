@@ -155,6 +155,24 @@ def test_renditions_get_smaller_whatever_the_shape_of_the_boxes():
     assert sizes(1920, 1080, profile) == [("wide", 768, 432), ("sd", 720, 404)]
 
 
+@given(
+    width_px=sides_px,
+    height_px=sides_px,
+    boxes=st.lists(st.tuples(st.integers(8, 2000), st.integers(8, 2000)), min_size=1, max_size=5, unique=True),
+)
+def test_any_boxes_give_a_falling_ladder(width_px: int, height_px: int, boxes: list[tuple[int, int]]):
+    """Whatever their shapes: no rendition is larger than the one it is scaled from, and none is there twice."""
+    rungs = [a_rung(f"r{n}", 2 * max(box), 2 * min(box)) for n, box in enumerate(boxes)]
+    found = [(one.width_px, one.height_px) for one in ladder(width_px, height_px, a_profile(rungs=tuple(rungs)))]
+
+    assert all(a[0] >= b[0] and a[1] >= b[1] and a != b for a, b in pairwise([(8193, 8193), *found]))
+    if not found:
+        longest, shortest = max(width_px, height_px), min(width_px, height_px)
+        best = max(min(Fraction(rung.width_px, longest), Fraction(rung.height_px, shortest)) for rung in rungs)
+        assert best < 1
+        assert best * shortest < SMALLEST_SIDE_PX
+
+
 @given(width_px=sides_px, height_px=sides_px)
 def test_aspect_is_kept_but_for_rounding(width_px: int, height_px: int):
     """Each side is rounded by one pixel at most; along the short side that is two."""
