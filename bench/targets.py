@@ -63,7 +63,9 @@ class Results:
     @property
     def single(self) -> str:
         """THE command: whichever of the two was faster here."""
-        present = [name for name in SINGLES if any(name in each.runs for each in self.rounds)]
+        # Only the last round counts: the slower one may have been sent home after the first, and must not come back
+        # because the other's later rounds were slow.
+        present = [name for name in SINGLES if self.rounds and name in self.rounds[-1].runs]
         return min(present, key=lambda name: median(self.walls_s(name)), default=SINGLES[0])
 
     def walls_s(self, name: str) -> list[float]:

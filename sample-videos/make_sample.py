@@ -1,4 +1,4 @@
-"""Make the sample that `make demo` encodes: python sample-videos/make_sample.py sample-videos/demo.mp4
+"""Make the sample that `make demo` encodes; say where: `make_sample.py sample-videos/demo.mp4`.
 
 32 s of 1080p30: drifting colours, a moving panel with a running clock and frame counter, a tone that beeps every
 second. Made by FFmpeg's own sources, so it needs no font, no download and no licence.

@@ -1,5 +1,6 @@
 """What people type, and what they are told: help, mistakes, interruptions."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -107,6 +108,26 @@ def test_a_dead_encoder_is_said_with_its_command_and_the_next_run_goes_on(clip: 
     assert "-filter_complex" in said
     assert "Traceback" not in said
     finish_and_check(mine, tmp_path / "out", profile)
+
+
+def test_progress_is_shown_on_a_terminal_whatever_the_file_is_called(clip: Path, tmp_path: Path):
+    """Square brackets are markup to the library that draws the bar."""
+    mine = tmp_path / "[bold] [red] a.mp4"
+    os.link(clip, mine)
+    here, there = os.openpty()
+    argv = [*VOD, "encode", str(mine), "--output", str(tmp_path / "out")]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"}
+    running = subprocess.Popen(argv, stdin=there, stdout=there, stderr=there, env=environment)
+    os.close(there)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while part := os.read(here, 4096):
+            seen += part
+    os.close(here)
+
+    assert running.wait(timeout=60) == 0
+    assert b"Encoding [bold] [red] a.mp4" in seen
+    assert b"times real time" in seen
 
 
 def test_segments_that_were_lost_are_made_again(clip: Path, profile: Path, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Every frame once, in order, at its time: proved with bar codes, over rates, chunk sizes and jobs."""
 
 import hashlib
+import subprocess
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,12 @@ from made import (
     media_playlists,
     packet_times,
     segment_files,
+    small_profile,
 )
+from vod.ffmpeg.binaries import find_binaries
+from vod.ffmpeg.command import encode_command
+from vod.local.folder import open_source, plan_file
+from vod.media.chunks import Chunk
 from vod.media.plan import Plan
 
 RATES = ("24000/1001", "25", "30000/1001", "50", "60000/1001")
@@ -113,6 +119,25 @@ def test_containers_with_other_clocks_lose_no_frame(container: str, tmp_path: Pa
     assert plan.video
     assert (len(plan.video.chunks) >= 3) == container.endswith("ts")
     check_stream(tmp_path / "out", plan, list(range(560)), tmp_path)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_open_gops_in_mp4_are_entered_at_the_right_keyframe(codec: str, tmp_path: Path):
+    """MP4 is searched by decode time; pictures before a keyframe that are decoded after it need the one before."""
+    options = {
+        "libx264": ("-x264-params", "open-gop=1:keyint=24:min-keyint=24:bframes=8:b-adapt=0:scenecut=0"),
+        "libx265": ("-x265-params", "open-gop=1:keyint=24:min-keyint=24:bframes=4:b-adapt=0:scenecut=0:log-level=none"),
+        "mpeg2video": ("-g", "12", "-bf", "2", "-q:v", "2"),
+    }[codec]
+    clip = coded_clip(tmp_path / "clip.mp4", rate="24", frame_count=150, options=("-c:v", codec, *options))
+    plan = plan_file(find_binaries(), open_source(clip), small_profile(0.001))
+    assert plan.video
+    for start_frame in (12, 13, 19, 20, 21, 22, 23, 24, 25, 37, 44, 46, 48, 49):
+        chunk = Chunk(index=1, first_segment=0, segment_count=1, start_frame=start_frame, frame_count=24)
+        outputs = [str(tmp_path / "big.mp4"), str(tmp_path / "small.mp4")]
+        argv = encode_command(find_binaries().ffmpeg, plan, chunk, url=f"file:{clip}", outputs=outputs)
+        subprocess.run(argv, check=True, capture_output=True, timeout=60)
+        assert codes_of(tmp_path / "small.mp4") == list(range(start_frame, start_frame + 24)), start_frame
 
 
 def test_halved_rate_keeps_every_second_frame(tmp_path: Path):

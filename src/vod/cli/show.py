@@ -41,7 +41,7 @@ class EncodeProgress(Listener):
     def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # it holds a file name
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f} %"),
             _Speed(),

@@ -188,9 +188,13 @@ def _read_from_s(plan: Plan, chunk: Chunk) -> Fraction | None:
         # The picture on screen at the chunk's start may have come long before.
         if gap.start_s <= at_s and gap.start_s + gap.duration_s >= from_s:
             from_s = min(from_s, gap.start_s - PRE_ROLL_S / 2)
+    keyframe_s = max((at for at in track.keyframes_s if at <= from_s), default=track.start_s)
     if plan.source.seeking is Seeking.ROUGH:
-        keyframe_s = max((at for at in track.keyframes_s if at <= from_s), default=track.start_s)
         from_s = keyframe_s - ROUGH_SEEK_S
+    else:
+        # MP4's index is searched by decode time, which runs ahead of presentation: a little after the picture before
+        # a keyframe the search finds that keyframe, too late. Just after a known one it finds that one.
+        from_s = min(from_s, keyframe_s + 1 / (4 * max(track.frame_rate, video.frame_rate)))
     return from_s if from_s > track.start_s else None
 
 

@@ -1,5 +1,6 @@
 """HLS playlists as text (RFC 8216, Apple HLS authoring specification): pure functions of what was measured."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,6 +133,6 @@ def _seconds(duration_s: Fraction) -> str:
 
 def quotable(text: str) -> str:
     """What of a text may stand in a quoted string: no quotes, line ends or control characters (RFC 8216 4, 4.2)."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
+    printable = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
     # A typographic quote: some readers take an apostrophe for the end of a string.
     return " ".join(printable.replace('"', "\N{RIGHT DOUBLE QUOTATION MARK}").split())

@@ -60,7 +60,7 @@ def plan_chunks(
 ) -> tuple[Chunk, ...]:
     """Group segments into chunks that can be encoded apart and joined.
 
-    The number of chunks follows the work; their lengths differ by one segment at most, so no machine is
+    The number of chunks follows the work; their lengths differ by less than two segments, so no machine is
     left alone with a long one. It depends on no machine: the same source gives the same chunks anywhere.
 
     Args:

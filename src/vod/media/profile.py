@@ -21,8 +21,8 @@ class Rung:
     """One entry of the ladder: a box that the picture must fit into, and how well it is encoded."""
 
     name: Annotated[str, msgspec.Meta(pattern=_RUNG_NAME)]
-    width_px: Annotated[int, msgspec.Meta(ge=16, le=8192)]  #: long side of the box
-    height_px: Annotated[int, msgspec.Meta(ge=16, le=8192)]  #: short side of the box
+    width_px: Annotated[int, msgspec.Meta(ge=16, le=8192, multiple_of=2)]  #: long side of the box
+    height_px: Annotated[int, msgspec.Meta(ge=16, le=8192, multiple_of=2)]  #: short side of the box
     crf: Annotated[float, msgspec.Meta(ge=0, le=51)]  #: x264's constant rate factor
     max_bitrate_bps: Annotated[int, msgspec.Meta(ge=20_000, le=200_000_000)]  #: the cap, at frame rates up to 30
     buffer_s: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0  #: VBV buffer, seconds at the cap
