@@ -140,6 +140,17 @@ def test_open_gops_in_mp4_are_entered_at_the_right_keyframe(codec: str, tmp_path
         assert codes_of(tmp_path / "small.mp4") == list(range(start_frame, start_frame + 24)), start_frame
 
 
+def test_intra_refresh_is_encoded_as_one_chunk(tmp_path: Path):
+    """Its "keyframes" are pictures from which decoding recovers over half a second; nothing may begin there."""
+    options = ("-x264-params", "intra-refresh=1:keyint=50:bframes=0:scenecut=0")
+    clip = coded_clip(tmp_path / "clip.mp4", rate="25", frame_count=300, options=options)
+    plan = encoded(clip, tmp_path / "out", 0.001)
+
+    assert plan.video
+    assert len(plan.video.chunks) == 1
+    check_stream(tmp_path / "out", plan, list(range(300)), tmp_path)
+
+
 def test_halved_rate_keeps_every_second_frame(tmp_path: Path):
     """120 fps become 60."""
     clip = coded_clip(tmp_path / "clip.mp4", rate="120", frame_count=481)

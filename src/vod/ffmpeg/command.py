@@ -29,6 +29,9 @@ MAX_PIXELS = 8192 * 8192
 #: seconds, that they are in step when it begins.
 PRE_ROLL_S = Fraction(1)
 
+#: Packets in which keyframes are looked at: longer than any usual distance of keyframes, sound included.
+KEYFRAME_PACKETS = 1000
+
 #: Where a search by timestamps enters a container, reading starts so long before a known keyframe, seconds.
 ROUGH_SEEK_S = Fraction(1, 2)
 
@@ -69,6 +72,16 @@ def packets_command(ffprobe: str, url: str) -> list[str]:
         *_ffprobe(ffprobe, url),
         *("-show_entries", "packet=stream_index,pts,dts,duration,size,flags"),
         *("-of", "csv=print_section=0:nokey=1"),
+        url,
+    ]
+
+
+def keyframes_command(ffprobe: str, url: str, *, stream_index: int) -> list[str]:
+    """On stdout the flags of the first packets (K: keyframe), and a type (I, P, B) for each that decodes as one."""
+    return [
+        *_ffprobe(ffprobe, url),
+        *("-skip_frame", "nokey", "-select_streams", str(stream_index), "-read_intervals", f"%+#{KEYFRAME_PACKETS}"),
+        *("-show_entries", "packet=flags:frame=pict_type", "-of", "csv=print_section=0:nokey=1"),
         url,
     ]
 

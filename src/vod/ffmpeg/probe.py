@@ -5,7 +5,8 @@ Headers lie, so times, frame rate and length come from the packets: one pass ove
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -13,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from vod.errors import FFmpegError, InputError, VodError
+from vod.errors import FFmpegError, InputError, Interrupted, VodError
 from vod.ffmpeg.binaries import Binaries
-from vod.ffmpeg.command import MAX_PIXELS, packets_command, probe_command
+from vod.ffmpeg.command import MAX_PIXELS, keyframes_command, packets_command, probe_command
 from vod.ffmpeg.process import Limits, run
 from vod.media.source import AudioTrack, Color, Gap, Seeking, Source, VideoTrack
 
@@ -97,7 +98,12 @@ def probe(binaries: Binaries, url: str, *, name: str, size_bytes: int, stop: thr
             f"{name} has neither picture nor sound that can be decoded.",
             "Upload a video or an audio file.",
         )
-    packets, fingerprint, partial = _read_packets(binaries, url, name, size_bytes, wanted, stop)
+    # At the same time, for it has to decode: may chunks begin at what the container calls keyframes?
+    with _Aside(lambda enough: _keyframes_are_whole(binaries, url, video_stream, enough)) as aside:
+        packets, fingerprint, partial = _read_packets(binaries, url, name, size_bytes, wanted, stop)
+        if video_stream and (table := packets[int(video_stream["index"])]) and len(table.keys) * 4 > table.count:
+            aside.enough.set()  # nearly every picture is one: no need to decode them all
+        enterable = aside.result()
 
     containers = form.get("format_name", "").split(",")
     notes = _notes(streams, audio_streams)
@@ -114,7 +120,7 @@ def probe(binaries: Binaries, url: str, *, name: str, size_bytes: int, stop: thr
         size_bytes=size_bytes,
         container=form.get("format_name", ""),
         start_s=_decimal(form.get("start_time")) or Fraction(0),
-        seeking=next((SEEKING[found] for found in containers if found in SEEKING), Seeking.NONE),
+        seeking=next((SEEKING[found] for found in containers if found in SEEKING and enterable), Seeking.NONE),
         video=video,
         audio=audio,
         notes=notes,
@@ -195,6 +201,44 @@ def _read_packets(
         raise _refusal(exc, name) from exc
     partial = any(word in line for line in finished.stderr_tail for word in _PARTIAL)
     return tables, digest.hexdigest(), partial
+
+
+class _Aside:
+    """A question asked in a thread of its own while another one is answered; given up when the block is left."""
+
+    def __init__(self, question: Callable[[threading.Event], bool]) -> None:
+        self.enough = threading.Event()
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._answer = self._pool.submit(question, self.enough)
+
+    def __enter__(self) -> "_Aside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.enough.set()
+        self._pool.shutdown(wait=True)
+
+    def result(self) -> bool:
+        return self._answer.result()
+
+
+def _keyframes_are_whole(binaries: Binaries, url: str, stream: dict[str, Any] | None, enough: threading.Event) -> bool:
+    """Whether what the container calls a keyframe can be decoded alone.
+
+    With intra refresh (low-latency recordings) it may be a picture from which the film recovers bit by bit over the
+    next ones; a chunk that began there would begin with rubble.
+    """
+    if stream is None or stream.get("codec_name") not in ("h264", "hevc"):
+        return True
+    said = bytearray()
+    argv = keyframes_command(binaries.ffprobe, url, stream_index=int(stream["index"]))
+    try:
+        run(argv, limits=HEADER_LIMITS, stdout=said.extend, stop=enough)
+    except (FFmpegError, Interrupted):
+        return True  # damaged, or enough is known: what matters is found out elsewhere
+    lines = [line.rstrip(b",") for line in bytes(said).split()]
+    keys = sum(line.startswith(b"K") and b"D" not in line for line in lines)
+    return lines.count(b"I") >= keys
 
 
 def _add_packet(tables: dict[int, _Packets], line: bytes) -> None:
