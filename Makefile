@@ -24,7 +24,7 @@ check: $(VENV)/.dev  ## format, lint, types, import contracts
 format: $(VENV)/.dev  ## rewrite the code in the house format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(VENV)/.bench  ## the figures of docs/architecture/performance.md, measured here (about 40 minutes)
+bench: $(VENV)/.bench  ## the figures of docs/architecture/performance.md, measured here (about an hour)
 	@$(BIN)/python -m bench
 
 clean:  ## remove what was made: environment, caches, output
