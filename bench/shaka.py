@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 # No stubs, and not installed where only the types are checked.
-from streamer.controller_node import ControllerNode  # type: ignore
-from streamer.node_base import ProcessStatus  # type: ignore
-from streamer.transcoder_node import TranscoderNode  # type: ignore
+from streamer.controller_node import ControllerNode
+from streamer.node_base import ProcessStatus
+from streamer.transcoder_node import TranscoderNode
 
 #: The command-line program looks every second whether it is done; that would be up to a second of waiting.
 LOOK_EVERY_S = 0.01

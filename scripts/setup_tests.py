@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from readers import clips  # type: ignore[import-not-found]
-from readers.chromium import find_chromium, plays_h264  # type: ignore[import-not-found]
-from readers.hls_parser import NODE  # type: ignore[import-not-found]
+from readers import clips
+from readers.chromium import find_chromium, plays_h264
+from readers.hls_parser import NODE
 
 TESTS = clips.FOLDER.parent
 NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -65,7 +65,7 @@ def bring_npm_packages() -> None:
     if all(npm_version(name) == version for name, version in wanted.items()):
         return
     print("Fetching hls-parser and hls.js from npm …", flush=True)
-    npm_ci = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    npm_ci: list[str | Path] = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if complaint := run(npm_ci, cwd=TESTS):
         raise SetupError(
             f"npm could not install tests/package-lock.json:\n{complaint}\n"

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -280,12 +280,13 @@ def test_a_stop_reaches_a_process_that_closed_its_output():
         shell("exec >&- 2>&-; sleep 60", stop=stop, limits=limits(stall_s=1))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS of another process can be set on Linux only")
 def test_memory_is_limited():
-    with pytest.raises(FFmpegError, match="failed with exit code 1") as caught:
+    """Where the system can: elsewhere than on Linux the limit of another process cannot be set, as `Limits` says."""
+    linux = sys.platform == "linux"
+    with pytest.raises(FFmpegError, match="failed with exit code 1") if linux else nullcontext() as caught:
         python("import time; time.sleep(0.2); bytearray(1 << 30)", limits=limits(memory_bytes=512 << 20))
 
-    assert caught.value.stderr_tail[-1] == "MemoryError"
+    assert not linux or caught.value.stderr_tail[-1] == "MemoryError"
 
 
 def test_memory_below_the_limit_is_free():

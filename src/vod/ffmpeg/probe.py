@@ -367,11 +367,8 @@ def _on_grid(pts: Sequence[int], step: Fraction) -> bool:
     """Frame n is shown at n steps, but for what a container that counts in milliseconds rounds away."""
     if step < 1:
         return False
-    top, bottom, first = (
-        step.numerator,
-        step.denominator,
-        pts[0],
-    )  # whole numbers: a film has half a million frames
+    # Whole numbers, not fractions: a film has half a million frames.
+    top, bottom, first = step.numerator, step.denominator, pts[0]
     tolerance = max(bottom, top // 20)
     return all(abs((at - first) * bottom - number * top) <= tolerance for number, at in enumerate(pts))
 
@@ -500,10 +497,10 @@ def _gaps(pts: Sequence[int], end: int, time_base: Fraction) -> tuple[Gap, ...]:
 
 def _language(tag: str) -> str:
     """The shortest RFC 5646 tag: "eng" is "en"."""
-    import langcodes  # noqa: PLC0415 - loads tables for a while, and few files say a language
-
     if tag in ("", "und"):
         return "und"
+    import langcodes  # noqa: PLC0415 - loads tables for a while, and few files say a language
+
     try:
         language = str(langcodes.standardize_tag(tag))
     except ValueError:
