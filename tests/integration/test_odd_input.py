@@ -1,7 +1,6 @@
 """What people really upload: each either comes out right or is refused in words, never a short film in silence."""
 
 import shutil
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +86,9 @@ def test_anamorphic_video_gets_square_pixels(tmp_path: Path):
 def test_interlaced_video_is_deinterlaced(tmp_path: Path):
     """A bar that moves between the fields leaves combs unless they are woven away."""
     clip = tmp_path / "clip.mkv"
-    bar = "color=black:s=384x216:r=50:d=4,drawbox=x='mod(t*200,300)':w=40:h=216:c=white:t=fill:enable=1"
     moving = "color=black:s=384x216:r=50:d=4[b];color=white:s=40x216:r=50:d=4[w];[b][w]overlay=x='mod(t*300,340)'"
     ffmpeg(
-        *("-f", "lavfi", "-i", moving if bar else bar, "-vf", "tinterlace=interleave_top,setfield=tff"),
+        *("-f", "lavfi", "-i", moving, "-vf", "tinterlace=interleave_top,setfield=tff"),
         *("-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-q:v", "2", clip),
     )
     plan, output = stream_of(clip)
@@ -323,4 +321,4 @@ def test_slow_rates_have_segments_too(tmp_path: Path):
 
     assert plan.video
     assert plan.video.frame_rate == 1
-    assert sum(Fraction(1) for _ in codes_of(joined(media_playlists(output, "video")["big"], tmp_path / "w.mp4"))) == 40
+    assert len(codes_of(joined(media_playlists(output, "video")["big"], tmp_path / "w.mp4"))) == 40
